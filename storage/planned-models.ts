@@ -9,7 +9,7 @@ import { LRUCache } from 'lru-cache';
 const MOST_PLANNED = 32;
 
 /** By sensor id ascending. */
-export interface PlannedModels {
+interface PlannedModels {
   readonly sensorIds: readonly number[];
   readonly models: readonly (string | null)[];
   readonly keys: readonly (number | null)[];

@@ -101,7 +101,7 @@ export function moduleOfClient(name: string): unknown {
 }
 
 /** How rhea-promise makes a link. */
-export interface LinkOptions {
+interface LinkOptions {
   readonly credit_window?: number;
   readonly snd_settle_mode?: number;
 }

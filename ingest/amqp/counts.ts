@@ -13,7 +13,7 @@ export interface Transfer {
   readonly more?: boolean | null;
 }
 
-export interface TransferFrame {
+interface TransferFrame {
   readonly performative: Transfer;
   readonly payload?: Buffer;
 }
